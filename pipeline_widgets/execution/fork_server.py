@@ -32,7 +32,7 @@ from subprocess import DEVNULL, Popen
 from typing import Any, Protocol
 
 from pipeline_widgets.errors import ExecutionError
-from pipeline_widgets.execution import ownership, processes, variables
+from pipeline_widgets.execution import ownership, processes, streams, variables
 from pipeline_widgets.execution.process_spawner import (
     LEFTOVER_GRACE,
     InterpreterSpawner,
@@ -416,6 +416,7 @@ def preload() -> None:
     for module in ("pipeline_widgets.algorithms.by_value", "pipeline_widgets.execution.worker"):
         importlib.import_module(module)
     create_model("Preloaded", field=(int, 0))  # the first model that is made imports most of pydantic
+    streams.lose_what_cannot_be_printed()
     gc.collect()
     gc.freeze()  # a worker need not copy pages that the collector leaves alone
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pipeline_widgets.algorithms.preload import find_not_installed
@@ -51,7 +52,8 @@ class ImportWatcher:
     """
 
     def __init__(self) -> None:
-        self._before = frozenset(sys.modules)
+        # A number, and not the names: a fork copies each page of memory on which it counts a reference.
+        self._before = len(sys.modules)
         self._variables: Mapping[str, str] | None = _variables()
 
     def imported(self) -> ImportedModules | None:
@@ -59,8 +61,10 @@ class ImportWatcher:
         before, self._variables = self._variables, None
         if before is None:
             return None
+        if len(sys.modules) - self._before < FEW:
+            return None
         places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-        new = (name for name in sys.modules if name not in self._before)
+        new = islice(list(sys.modules), self._before, None)  # they stand in the order of their imports
         names = tuple(name for name in new if _is_installed(name, places))
         if len(names) < FEW:
             return None

@@ -1,9 +1,8 @@
 """The worker's server for the scripts that a training starts as programs (`pipeline_widgets.client`).
 
-The worker listens before the training begins, which takes about 0.1 ms; a training without scripts never
-asks. On Linux the address is an abstract Unix socket, which leaves no file behind, whatever ends the worker;
-elsewhere a port of the loopback interface. Both ask for a key, which only the environment of what the run
-starts holds.
+The worker listens before its job comes; a training without scripts never asks. On Linux the address is an
+abstract Unix socket, which leaves no file behind, whatever ends the worker; elsewhere a port of the loopback
+interface. Both ask for a key, which only the environment of what the run starts holds.
 """
 
 from __future__ import annotations
@@ -28,54 +27,58 @@ from pipeline_widgets.execution import processes
 _ABSTRACT_SOCKETS = sys.platform.startswith("linux")
 
 
-@contextmanager
-def answer_scripts(context: TrainContext, config: Mapping[str, Any]) -> Generator[None]:
-    """Answer the scripts that are started within the block; the environment names the run to them.
+class ScriptServer:
+    """Listens from now on, and answers while a training is at work.
 
-    Args:
-        context: What they see of the run, and what they report to.
-        config: The config as plain values, by field.
+    Create it before the job comes. It has no thread of its own: to start one takes a fork as long as all else
+    here. Whoever waits for the supervisor waits for `listener` as well, and calls `accept`.
     """
-    server = _ScriptServer(context, config)
-    os.environ[VARIABLE] = server.address
-    threading.Thread(target=server.accept, name="scripts", daemon=True).start()
-    try:
-        yield
-    finally:
-        os.environ.pop(VARIABLE, None)
-        server.close()
 
-
-class _ScriptServer:
-    def __init__(self, context: TrainContext, config: Mapping[str, Any]) -> None:
-        self._context, self._config = context, config
+    def __init__(self) -> None:
+        self._training: tuple[TrainContext, Mapping[str, Any]] | None = None
         self._key = secrets.token_hex(16)
-        self._listener, place = _listen()
-        self.address = f"{place} {self._key}"
+        #: Becomes readable when a script connects.
+        self.listener, place = _listen()
+        self._address = f"{place} {self._key}"
 
-    def accept(self) -> None:
-        """Answer every connection in a thread of its own, until the listener is closed."""
-        processes.leave_signals_to_training()
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+    @contextmanager
+    def answer(self, context: TrainContext, config: Mapping[str, Any]) -> Generator[None]:
+        """Answer the scripts that are started within the block; the environment names the run to them.
+
+        Args:
+            context: What they see of the run, and what they report to.
+            config: The config as plain values, by field.
+        """
+        self._training = context, config
+        os.environ[VARIABLE] = self._address
+        try:
+            yield
+        finally:
+            os.environ.pop(VARIABLE, None)
+            self._training = None
+
+    def accept(self) -> bool:
+        """Accept a connection, and answer it in a thread of its own; False where none can be accepted."""
+        try:
+            connection, _ = self.listener.accept()
             threading.Thread(target=self._answer, args=(connection,), name="script", daemon=True).start()
+        except (OSError, RuntimeError):  # the training has closed all files, or may start no further thread
+            return False
+        return True
 
-    def close(self) -> None:
-        """Accept no further connection."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
-        self._listener.close()
+    def accept_all(self) -> None:
+        """Accept connections for as long as that is possible."""
+        processes.leave_signals_to_training()
+        while self.accept():
+            pass
 
     def _answer(self, connection: socket.socket) -> None:
-        script = _Script(self._context, self._config)
         with connection, connection.makefile("rwb") as file, suppress(OSError, ValueError):
             first = json.loads(file.readline(MOST_LINE) or b"{}")
             key = str(first.get("key", "")).encode()
-            if not hmac.compare_digest(key, self._key.encode()):
+            if (training := self._training) is None or not hmac.compare_digest(key, self._key.encode()):
                 return
+            script = _Script(*training)
             file.write(b"{}\n")
             file.flush()
             try:

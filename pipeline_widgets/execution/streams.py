@@ -25,12 +25,16 @@ class LossyFile(io.FileIO):
 def lose_what_cannot_be_printed() -> None:
     """Keep print, logging and tracebacks of this process from failing, even on a full disk."""
     for name, number in (("stdout", 1), ("stderr", 2)):
-        if isinstance(getattr(sys, name), io.TextIOWrapper):
+        if isinstance(getattr(sys, name), io.TextIOWrapper) and not _is_lossy(getattr(sys, name)):
             with suppress(OSError, ValueError):
                 getattr(sys, name).flush()
             stream = lossy_stream(number)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
+
+
+def _is_lossy(stream: io.TextIOWrapper) -> bool:
+    return isinstance(getattr(stream.buffer, "raw", None), LossyFile)
 
 
 def lossy_stream(number: int) -> io.TextIOWrapper:

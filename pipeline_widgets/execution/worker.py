@@ -10,6 +10,7 @@ import atexit
 import faulthandler
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -35,7 +36,7 @@ from pipeline_widgets.execution.failure import record_failure
 from pipeline_widgets.execution.left_threads import await_threads
 from pipeline_widgets.execution.messages import STOP
 from pipeline_widgets.execution.preloading import ImportedModules, ImportWatcher, import_ahead
-from pipeline_widgets.execution.script_server import answer_scripts
+from pipeline_widgets.execution.script_server import ScriptServer
 from pipeline_widgets.execution.stop_request import StopRequest
 from pipeline_widgets.execution.uploads import (
     FolderUploads,
@@ -75,6 +76,14 @@ class WorkerConnection:
             self.connection.send(message)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """What a worker makes before its job comes, so that the training does not wait for it."""
+
+    imports: ImportWatcher
+    scripts: ScriptServer
+
+
 def main(connection: Connection) -> None:
     """Receive a job from the supervisor, execute it, and send the outcome."""
     if hasattr(os, "setsid"):
@@ -87,9 +96,11 @@ def main(connection: Connection) -> None:
     _heed_signals(stop)
     streams.lose_what_cannot_be_printed()
     registry.claim_main()
-    imports = ImportWatcher()
     # Everything that needs no job is done before the job comes; the thread only waits until then.
-    threading.Thread(target=_listen, args=(connection, begun, go, stop), daemon=True).start()
+    prepared = Prepared(imports=ImportWatcher(), scripts=ScriptServer())
+    threading.Thread(
+        target=_listen, args=(connection, begun, go, stop, prepared.scripts), daemon=True
+    ).start()
     try:
         job: Job | ImportedModules = connection.recv()
         while isinstance(job, ImportedModules):
@@ -103,7 +114,7 @@ def main(connection: Connection) -> None:
     refusal = _redirect(Path(job.folder))
     finish_log = start_log_upload(job)
     faulthandler.enable(2)  # a crash of compiled code leaves the Python stack in the log
-    outcome = refusal or execute(job, line.send, stop, go.wait, imports)
+    outcome = refusal or execute(job, line.send, stop, go.wait, prepared)
     if os.getpid() != me:  # a fork of the training code that was not ended: its outcome is not the run's
         os._exit(0 if outcome.status is Status.SUCCEEDED else 1)
     atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as at any program's end
@@ -143,9 +154,7 @@ def _heed_signals(stop: StopRequest) -> None:
         os.register_at_fork(after_in_child=as_usual)
 
 
-def execute(
-    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
-) -> Outcome:
+def execute(job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], prepared: Prepared) -> Outcome:
     """Execute a job in this process, and return its outcome.
 
     Args:
@@ -154,10 +163,10 @@ def execute(
         stop: Whether a stop was requested.
         go: Waits until training may begin. Before that, code is loaded and files are read, while the
             database still writes that the run is Running.
-        imports: What was imported before.
+        prepared: What was made before the job came.
     """
     try:
-        return _dispatch(job, emit, stop, go, imports)
+        return _dispatch(job, emit, stop, go, prepared)
     except StopTraining:
         return Outcome(status=Status.STOPPED)
     except SystemExit as error:
@@ -176,20 +185,18 @@ def execute(
 
 
 def _dispatch(
-    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
+    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], prepared: Prepared
 ) -> Outcome:
     match job.kind:
         case "training":
-            return _train(job, emit, stop, go, imports)
+            return _train(job, emit, stop, go, prepared)
         case "evaluation":
             return scoring.evaluate(job, emit, stop.heed, go)
         case "deployment":
             return _deploy(job, go)
 
 
-def _train(
-    job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], imports: ImportWatcher
-) -> Outcome:
+def _train(job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], prepared: Prepared) -> Outcome:
     store = open_artifact_store(job)
     start = _start(job, store)
     _enter(job.code.folder)
@@ -206,7 +213,7 @@ def _train(
             saved[event.step] = event
         emit(event)
         # By its first report it has imported what it needs; the next run is likely to need the same.
-        if (modules := imports.imported()) is not None:
+        if (modules := prepared.imports.imported()) is not None:
             emit(modules)
 
     config = algorithm.validate(job.config)
@@ -223,7 +230,7 @@ def _train(
         publish=uploads.publish if uploads else partial(artifacts.publish, say=print_line),
     )
     go()
-    with uploads.finishing() if uploads else nullcontext(), answer_scripts(context, job.config):
+    with uploads.finishing() if uploads else nullcontext(), prepared.scripts.answer(context, job.config):
         algorithm(context)
         await_threads()
     if stop.is_asked():
@@ -331,15 +338,31 @@ def _failure() -> Outcome:
     return Outcome(status=Status.FAILED, error=shorten(text, MOST_ERROR), failure=failure)
 
 
-def _listen(connection: Connection, begun: threading.Event, go: threading.Event, stop: StopRequest) -> None:
-    """Wait for the message to train, and for a stop.
+def _listen(
+    connection: Connection,
+    begun: threading.Event,
+    go: threading.Event,
+    stop: StopRequest,
+    scripts: ScriptServer,
+) -> None:
+    """Wait for the message to train, for a stop, and for scripts.
 
     When the line is cut, the supervisor is gone, and this process has to end as well.
     """
     processes.leave_signals_to_training()
     begun.wait()
+    waited: list[Connection | socket.socket] = [connection]
+    if sys.platform == "win32":  # waits for pipes or for sockets, and not for both
+        threading.Thread(target=scripts.accept_all, daemon=True).start()
+    else:
+        waited.append(scripts.listener)
     try:
         while True:
+            ready = wait(waited)
+            if scripts.listener in ready and not scripts.accept():
+                waited.remove(scripts.listener)
+            if connection not in ready:
+                continue
             if connection.recv() == STOP:
                 stop.ask()
                 threading.Thread(target=stop.pass_on, daemon=True).start()

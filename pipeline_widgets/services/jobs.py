@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline_widgets.domain.chain import ExperimentStage, Pipeline, Trigger
 from pipeline_widgets.domain.checkpoint import Checkpoint
 from pipeline_widgets.domain.compatibility import STOP_WITHIN
+from pipeline_widgets.domain.experiment import Experiment
 from pipeline_widgets.domain.job import FreezeRequest, Job, ScoreRequest
 from pipeline_widgets.domain.run import Run
 from pipeline_widgets.domain.run_record import RunCode
@@ -32,8 +33,9 @@ def create_job(
     pipeline: Pipeline | None,
     start: Checkpoint | None,
     references: CodeReferences,
+    experiment: Experiment | None = None,
 ) -> Job:
-    """Return the job of a run, with the pipeline, the start and the code that are known of it already."""
+    """Return the job of a run, with what is known already: its pipeline, start, code and experiment."""
     after = pipeline.after(run.stage_id) if pipeline and run.stage_id else None
     freeze = _request_freeze(store, work, run, pipeline, start)
     scoring = find_scoring(work, run, references)
@@ -54,7 +56,7 @@ def create_job(
         adopted=_find_adopted(work, start, freeze, scoring),
         freeze=freeze,
         scoring=scoring,
-        stop_within=_stop_within(work, run),
+        stop_within=_stop_within(work, run, experiment),
         launcher=run.launcher,
         gpus=None if run.gpus is None else tuple(run.gpus),
         starts_next_stage=after is not None and after.trigger is Trigger.AUTO,
@@ -94,7 +96,7 @@ def _find_adopted(
     return frozenset(each.path for each in outside if work.trust.is_vouched_for(each.path, each.digest))
 
 
-def _stop_within(work: UnitOfWork, run: Run) -> float:
-    return (
-        STOP_WITHIN if run.experiment_id is None else work.experiments.get(run.experiment_id).spec.stop_within
-    )
+def _stop_within(work: UnitOfWork, run: Run, experiment: Experiment | None) -> float:
+    if run.experiment_id is None:
+        return STOP_WITHIN
+    return (experiment or work.experiments.get(run.experiment_id)).spec.stop_within

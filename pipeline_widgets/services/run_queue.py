@@ -82,6 +82,7 @@ def enqueue_run(
     known: PipelineFacts,
     run_start: RunStart,
     *,
+    placement: Placement | None = None,
     home: str | None = None,
     run_through: Collection[int] = (),
     **columns: object,
@@ -94,6 +95,7 @@ def enqueue_run(
         stage: The stage.
         known: What is known about it.
         run_start: What it starts from.
+        placement: Where it is launched, where that is known already, and checked against the limits.
         home: The host on which it is launched if that is local; by default this one.
         run_through: Stages after it that its chain goes on to, though they are not Auto.
         **columns: The revision, and who has taken it already.
@@ -116,10 +118,11 @@ def enqueue_run(
         config = {"agent_name": stage.agent_name, "agent_description": stage.agent_description}
         return work.runs.add(**common, kind="deployment", config=config, seed=0, signature={})
     experiment = known.for_stage(stage.id).experiment or work.experiments.get(stage.experiment_id)
-    placement = find_placement(work, stage, experiment)
-    from pipeline_widgets.services.admission import check_limits  # noqa: PLC0415  not before Running
+    if placement is None:
+        from pipeline_widgets.services.admission import check_limits  # noqa: PLC0415  not before Running
 
-    check_limits(work, placement)
+        placement = find_placement(work, stage, experiment)
+        check_limits(work, placement)
     return work.runs.add(**common, **placement.to_row(), **_of_experiment(experiment))
 
 

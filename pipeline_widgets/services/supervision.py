@@ -183,7 +183,11 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             told: dict[str, Any] = _progress(last) if last else {}
-            was_stopping = work.runs.status_under(job.run_id, job.token) is Status.STOPPING
+            # What would have succeeded is Stopped below if a stop was asked for: that need not be read.
+            was_stopping = (
+                outcome.status is Status.SUCCEEDED
+                or work.runs.status_under(job.run_id, job.token) is Status.STOPPING
+            )
             why: dict[str, Any] = {"error": outcome.error, "failure": outcome.failure}
             run = work.runs.end(job.run_id, job.token, outcome.status, revision, **why, **told)
             if run is None:
@@ -355,11 +359,20 @@ class SupervisionService(LeaseService):
         if owner is not None and goes_on:  # it goes on in the slot of the run
             kept = None if run.gpus is None else list(run.gpus[: _count_gpus(placement)])
             columns |= {"beat_at": work.now, "job": run.job, "gpus": kept, **owner.columns}
-        new = enqueue_run(work, pipeline, after, known, run_start, home=run.home, **columns)
+        new = enqueue_run(
+            work, pipeline, after, known, run_start, placement=placement, home=run.home, **columns
+        )
         if owner is None or not goes_on:
             return new
         return create_job(
-            self._store, work, new, owner.token, pipeline=pipeline, start=start, references=references
+            self._store,
+            work,
+            new,
+            owner.token,
+            pipeline=pipeline,
+            start=start,
+            references=references,
+            experiment=experiment,
         )
 
     def _save_agent(self, work: UnitOfWork, run: Run, frozen: FrozenCopy) -> None:
