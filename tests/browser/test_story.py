@@ -119,10 +119,13 @@ def test_the_story_by_mouse(
 
     for number in (2, 3):
         expect(bubble(root, number)).to_contain_text("Stale", timeout=PATIENT)
+    # In the panel: the stage that the mouse rests on says it as well, a moment later.
     press(2)
-    expect(root.get_by_text("Stage 1 was re-run: used run 1, latest is run 2")).to_be_visible()
+    panel = root.get_by_role("region", name="Stage 2: dpo of post-training")
+    expect(panel.get_by_text("Stage 1 was re-run: used run 1, latest is run 2")).to_be_visible()
     press(3)
-    expect(root.get_by_text("Stage 2 is stale")).to_be_visible()
+    panel = root.get_by_role("region", name="Stage 3: grpo of post-training")
+    expect(panel.get_by_text("Stage 2 is stale")).to_be_visible()
     screenshot("story stale")
     assert len(notebook.cells()) == 3
 
@@ -167,7 +170,8 @@ def test_the_story_by_keyboard_alone(notebook: Notebook, page: Page, root: Locat
     for number in (2, 3):
         expect(bubble(root, number)).to_contain_text("Stale", timeout=PATIENT)
     keys.choose(root, 2)
-    expect(root.get_by_text("Stage 1 was re-run: used run 1, latest is run 2")).to_be_visible()
+    panel = root.get_by_role("region", name="Stage 2: dpo of")
+    expect(panel.get_by_text("Stage 1 was re-run: used run 1, latest is run 2")).to_be_visible()
     assert notebook.cells() == before
 
 
