@@ -159,7 +159,7 @@ class LaunchServer:
             self.say("It ends. Code that it has imported was changed while it started.")
             return None
         if self._workspace is None:  # it was deleted while this process started
-            os.ftruncate(self._lock, 0)  # that is no reason against another one
+            os.ftruncate(self._lock, 0)  # so that the next trigger may start another one at once
             return None
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             listening.bind(str(self._path))

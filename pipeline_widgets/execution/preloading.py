@@ -16,7 +16,6 @@ import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from pipeline_widgets.algorithms.preload import find_not_installed
@@ -64,7 +63,7 @@ class ImportWatcher:
         if len(sys.modules) - self._before < FEW:
             return None
         places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-        new = islice(list(sys.modules), self._before, None)  # they stand in the order of their imports
+        new = list(sys.modules)[self._before :]  # they stand in the order of their imports
         names = tuple(name for name in new if _is_installed(name, places))
         if len(names) < FEW:
             return None

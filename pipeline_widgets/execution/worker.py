@@ -78,7 +78,7 @@ class WorkerConnection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prepared:
-    """What a worker makes before its job comes, so that the training does not wait for it."""
+    """Created by a worker before it receives its job, so that the training does not wait for it."""
 
     imports: ImportWatcher
     scripts: ScriptServer
@@ -163,7 +163,7 @@ def execute(job: Job, emit: Emit, stop: StopRequest, go: Callable[[], object], p
         stop: Whether a stop was requested.
         go: Waits until training may begin. Before that, code is loaded and files are read, while the
             database still writes that the run is Running.
-        prepared: What was made before the job came.
+        prepared: Created before the job was received.
     """
     try:
         return _dispatch(job, emit, stop, go, prepared)

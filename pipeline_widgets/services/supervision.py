@@ -183,10 +183,9 @@ class SupervisionService(LeaseService):
         with self._store.write() as work:
             revision = work.projects.touch(job.project_id)
             told: dict[str, Any] = _progress(last) if last else {}
-            # What would have succeeded is Stopped below if a stop was asked for: that need not be read.
-            was_stopping = (
-                outcome.status is Status.SUCCEEDED
-                or work.runs.status_under(job.run_id, job.token) is Status.STOPPING
+            was_stopping = (  # only the retry of a crash asks
+                outcome.status is Status.CRASHED
+                and work.runs.status_under(job.run_id, job.token) is Status.STOPPING
             )
             why: dict[str, Any] = {"error": outcome.error, "failure": outcome.failure}
             run = work.runs.end(job.run_id, job.token, outcome.status, revision, **why, **told)
