@@ -15,6 +15,14 @@ from browser.views import show
 #: The same workspace, once more.
 AGAIN = LETTERS.replace('ws.create_project("Letters", advanced_training=True)', 'ws.projects["Letters"]')
 THREADS = "[each.name for each in __import__('threading').enumerate() if each.name == 'pipeline_widgets']"
+#: The code of all views as a page gets it that needs three seconds to load it.
+SLOW_CODE = """
+from pipeline_widgets.widgets.base import Code as _Code
+_code = _Code.shared()
+_code.close()
+_slow = "await new Promise((go) => setTimeout(go, 3000));\\n" + _code.script
+_Code._shared = _Code(script=_slow, digest="slow")
+"""
 #: Keeps every Cytoscape core that is made, so that a test can ask which of them still live.
 CORES = """() => [...document.querySelectorAll('.pw-graphbox')].map(
     box => [...box.querySelectorAll('*')].find(each => each._cyreg)._cyreg.cy)"""
@@ -110,6 +118,19 @@ def test_a_reloaded_page_shows_the_present_state(notebook: Notebook) -> None:
     notebook.page.keyboard.press("Space")
     root.get_by_role("button", name="Trigger stage").click()
     expect(root.locator(".pw-bubble").nth(1)).to_contain_text("Succeeded", timeout=20_000)
+
+
+@pytest.mark.spec("4.4")
+def test_a_view_is_alive_on_a_page_that_was_slow_to_load_its_code(notebook: Notebook) -> None:
+    """The code takes three seconds: the view comes then, and shows what has changed before and afterwards."""
+    notebook.run(LETTERS + SLOW_CODE + "\npipe = chain('a', 'b'); view = pipe.view()")
+    output = notebook.run("view")
+    notebook.execute("pipe.update(name='changed before')")
+    assert output.locator(".pw-root").count() == 0
+
+    expect(output.get_by_role("heading", name="changed before").first).to_be_visible()
+    notebook.execute("pipe.update(name='changed after')")
+    expect(output.get_by_role("heading", name="changed after").first).to_be_visible()
 
 
 def test_a_notebook_that_is_closed_and_opened_again(notebook: Notebook) -> None:

@@ -29,8 +29,9 @@ test("what has not changed stays the same object", () => {
 /**
  * A model as a page has it, with what it sends up.
  * @param {Record<string, any>} state
+ * @param {object[]} early what has come for it before its code was there
  */
-function page(state) {
+function page(state, early = []) {
   /** @type {Record<string, (message: object) => unknown>} */
   const heard = {};
   /** @type {string[]} */
@@ -43,7 +44,7 @@ function page(state) {
     off: () => {},
     widget_manager: { get_model: async () => line },
   });
-  attach(model);
+  attach(model, early);
   return { state, sent, hear: (/** @type {object} */ message) => heard["msg:custom"](message) };
 }
 
@@ -144,4 +145,20 @@ test("a page that has missed changed rows asks for all of them", async () => {
     { id: 1, status: "Stopped" },
     { id: 2, status: "Succeeded" },
   ]);
+});
+
+test("what came before the code was there is taken in its order, and what comes then goes on from it", () => {
+  const { state, sent, hear } = page({ curves: [[1, 1]], sequence: 1, line: "IPY_MODEL_line" }, [
+    { content: "not a change" },
+    point(2),
+    point(3),
+  ]);
+  hear(point(4));
+  assert.deepEqual(state.curves, [
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [4, 4],
+  ]);
+  assert.deepEqual(sent, []);
 });

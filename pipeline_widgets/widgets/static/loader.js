@@ -29,7 +29,28 @@ async function views(model) {
   return loaded.get(digest);
 }
 
+/**
+ * Follow a model; what it hears until the code is here, the code hears then. This does not wait: anywidget takes a
+ * model for failed that is not made within two seconds, and from then on drops every message for it.
+ * @param {Rendered} context
+ */
+function initialize({ model }) {
+  /** @type {object[]} */
+  const early = [];
+  const hear = (/** @type {object} */ message) => early.push(message);
+  const gone = new AbortController();
+  model.on("msg:custom", hear);
+  views(model).then(
+    (code) => {
+      model.off("msg:custom", hear);
+      if (!gone.signal.aborted) gone.signal.addEventListener("abort", code.initialize({ model, early }));
+    },
+    () => {}, // a view of it says so
+  );
+  return () => gone.abort();
+}
+
 export default {
-  initialize: async (/** @type {Rendered} */ context) => (await views(context.model)).initialize(context),
+  initialize,
   render: async (/** @type {Rendered} */ context) => (await views(context.model)).render(context),
 };

@@ -7,9 +7,10 @@ import { keepPicture } from "./picture.js";
 /**
  * Take what comes down for a model while no view of it may be there. Returns what ends it.
  * @param {Model} model
+ * @param {object[]} [early] the messages that have come for it before, in their order
  */
-export function attach(model) {
-  patches(model);
+export function attach(model, early = []) {
+  patches(model, early);
   return keepPicture(model);
 }
 
@@ -17,17 +18,20 @@ export function attach(model) {
  * Take what has changed of what is known already: Python has sent only that. What is set here is never
  * followed by save_changes: the browser owns no state, and would send all of it back.
  * @param {Model} model
+ * @param {object[]} early
  */
-function patches(model) {
+function patches(model, early) {
   let asked = -1;
-  model.on("msg:custom", (/** @type {ChangeMessage} */ message) => {
+  const hear = (/** @type {ChangeMessage} */ message) => {
     if (!message?.patch) return;
     const known = model.get("sequence");
     if (message.sequence <= known) return; // it has come with the state as a whole
     if (message.sequence === known + 1) return take(model, message);
     if (asked !== known) askForAll(model);
     asked = known; // once: whatever comes until then is part of the answer
-  });
+  };
+  early.forEach(hear);
+  model.on("msg:custom", hear);
 }
 
 /**

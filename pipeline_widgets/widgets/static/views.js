@@ -31,10 +31,10 @@ const VIEWS = {
 
 /**
  * Follow a model from when it is made, whether or not a view of it is there. Returns what ends that.
- * @param {{ model: Model }} options
+ * @param {{ model: Model, early: object[] }} options with the messages that have come for it before
  */
-export function initialize({ model }) {
-  return attach(model);
+export function initialize({ model, early }) {
+  return attach(model, early);
 }
 
 /**
