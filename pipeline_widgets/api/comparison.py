@@ -43,7 +43,8 @@ class Comparison(display.ShowsView):
     def runs(self) -> pd.DataFrame:
         """A row for each run: what the table of Results shows. Times are in UTC, without a zone.
 
-        The best score by an evaluator is in a column of its own.
+        The best score by an evaluator is in a column of its own. peak_cpu (CPUs), peak_memory and
+        peak_gpu_memory (bytes) are the most that the processes of a run have used.
         """
         listed = self._listed
         names = find_evaluators(listed)

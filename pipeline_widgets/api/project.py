@@ -76,7 +76,8 @@ class Project(Handle, display.ShowsView):
 
         Args:
             where: The filter, as `project.experiments` takes it; by default all runs. Beside the fields named
-                there: run (its number), step, pipeline, training_score.
+                there: run (its number), step, pipeline, training_score, peak_cpu (in CPUs), peak_memory and
+                peak_gpu_memory (in bytes).
 
         Raises:
             FilterError: It cannot be read; the error names the column.

@@ -18,10 +18,20 @@ _COMMON = {
     "evaluation_score": _NUMBER,
 }
 
-#: `name` is that of the run's experiment, `run` its number. Scores are the best of all that it ever saved.
+#: `name` is that of the run's experiment, `run` its number. Scores are the best of all that it ever saved;
+#: `peak_cpu` is in CPUs, what it used of memory at most in bytes.
 RUNS = FilterSubject(
     noun="runs",
-    fields={**_COMMON, "pipeline": _TEXT, "run": _NUMBER, "step": _NUMBER, "training_score": _NUMBER},
+    fields={
+        **_COMMON,
+        "pipeline": _TEXT,
+        "run": _NUMBER,
+        "step": _NUMBER,
+        "training_score": _NUMBER,
+        "peak_cpu": _NUMBER,
+        "peak_memory": _NUMBER,
+        "peak_gpu_memory": _NUMBER,
+    },
     statuses=tuple(status.value for status in Status if status is not Status.DRAFT),
 )
 #: Scores are the best of all its runs, metrics those of its latest run.

@@ -149,5 +149,9 @@ class ResultRow:
     evaluation_score: float | None
     #: Whether a higher score is the better one.
     higher_is_better: bool
+    #: What its processes used at most: CPUs, bytes, bytes; None where no sample has told.
+    peak_cpu: float | None
+    peak_memory: int | None
+    peak_gpu_memory: int | None
     #: The best score by each evaluator that has scored what it saved, by name.
     scores: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -202,6 +202,9 @@ def to_result_row(row: Row) -> ResultRow:
         training_score=row[f"{end}_training"],
         evaluation_score=row[f"{end}_evaluation"],
         higher_is_better=higher,
+        peak_cpu=row["peak_cpu"],
+        peak_memory=row["peak_memory"],
+        peak_gpu_memory=row["peak_gpu_memory"],
     )
 
 

@@ -25,7 +25,7 @@ from pipeline_widgets.services.queries.comparison import (
     best_runs,
     find_evaluators,
     latest_first,
-    run_values,
+    reached_values,
     runs_csv,
     score_metric,
     sorted_runs,
@@ -277,7 +277,7 @@ class ResultsView(TableView, LineageView, ScoringView, DeployingView, ShowingVie
         """Return the table as it is now."""
         names = find_evaluators(self._listed)
         columns = [*COLUMNS, *map(score_metric, names)]
-        return self.title, columns, [run_values(each, names) for each in self._listed]
+        return self.title, columns, [reached_values(each, names) for each in self._listed]
 
     def _show_experiments(self, found: Sequence[ExperimentRow]) -> None:
         if self._alone and len(found) == 1:
@@ -378,6 +378,7 @@ def run_row(row: ResultRow, place: int | None, *, best: bool) -> Row:
     return {
         **encode_fields(row, "experiment", "number", "status", "steps", "checkpoints", "training_score"),
         **encode_fields(row, "evaluation_score", "started_at", "finished_at"),
+        **encode_fields(row, "peak_memory", "peak_gpu_memory"),
         "scores": encode(row.scores),
         "id": row.run_id,
         "active": row.status.active,

@@ -24,6 +24,16 @@ dpo = project.create_experiment("dpo", algorithm=trainers.counter, config={{"ste
 for each in (sft, dpo, sft):
     each.train().wait(60)
 """
+#: What they used at most, but for the second one, which ended before a sample.
+USED = """
+import sqlite3
+_file = sqlite3.connect("lab.db")
+_file.execute("UPDATE runs SET peak_memory = NULL")
+_file.execute("UPDATE runs SET peak_memory = 805306368 WHERE id = 1")
+_file.execute("UPDATE runs SET peak_memory = 2147483648 WHERE id = 3")
+_file.commit()
+_file.close()
+"""
 
 
 def show(notebook: Notebook, code: str, view: str) -> Locator:
@@ -246,6 +256,25 @@ def test_the_table_is_sorted_by_any_column(notebook: Notebook) -> None:
     expect(root.get_by_role("columnheader", name="Started")).not_to_have_attribute(
         "aria-sort", re.compile(".")
     )
+
+
+@pytest.mark.spec("6.14")
+def test_what_runs_used_of_memory_is_a_column(
+    notebook: Notebook, axe: Callable[[Locator], str], screenshot: Callable[..., Path]
+) -> None:
+    """It is there where any run has a sample, sorts like the others, and says N/A for the rest."""
+    root = show(notebook, RAN + USED, "project.compare()")
+    expect(cells(root, "Peak memory")).to_have_text(["2.15 GB", "N/A", "805 MB"])
+    expect(root.get_by_role("columnheader", name="Peak GPU memory")).to_have_count(0)
+    head = root.get_by_role("columnheader", name="Peak memory")
+    head.get_by_role("button").click()
+    expect(head).to_have_attribute("aria-sort", "descending")
+    expect(cells(root, "Peak memory")).to_have_text(["2.15 GB", "805 MB", "N/A"])
+    for theme in ("light", "dark"):
+        notebook.theme(theme)
+        head.scroll_into_view_if_needed()
+        screenshot(f"results memory {theme}", root)
+        assert not axe(root)
 
 
 def test_a_score_that_is_no_number_is_marked(notebook: Notebook) -> None:

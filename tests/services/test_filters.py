@@ -14,8 +14,10 @@ from sqlalchemy import update
 from statements import queries, sent
 
 from pipeline_widgets.domain.annotation import AnnotationEdit
+from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.filter_subjects import EXPERIMENTS, PIPELINES, RUNS
 from pipeline_widgets.domain.filtering import FilterFacts, matches, parse_filter
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.errors import FilterError
 from pipeline_widgets.persistence import schema
 from pipeline_widgets.services.annotations import AnnotationService
@@ -254,6 +256,24 @@ def test_a_filter_takes_a_statement_whatever_it_asks_for(lab: Lab, listed: str) 
             lab.pipeline("SFT", name=f"more {len(counts)} {at}")
     assert counts[0] == counts[1]
     assert counts[0] <= {"runs": 2, "experiments": 12, "pipelines": 26}[listed]
+
+
+@pytest.mark.spec("6.14", "9.8")
+def test_runs_are_found_by_what_they_used_at_most(lab: Lab) -> None:
+    """The peaks of CPU and memory are fields; a run without a sample is neither above nor below."""
+    experiment = lab.experiments.create(lab.project.id, "sft", configured(SFT, {"steps": 1}), seed=0)
+    runs: list[int] = []
+    for usage in ([Usage(seconds=1.0, cpu=1.5, memory=9 * 10**9, gpu_memory=4 * 10**9)], []):
+        job = lab.started(lab.runs.train(experiment.id))
+        lab.supervision.record(job, Batch(usage=usage))
+        lab.end(job)
+        runs.append(job.run_id)
+    used, unknown = runs
+    query = OverviewQueries(lab.store).run_ids
+    assert query(lab.project.id, "peak_memory>8e9 and peak_cpu<=1.5") == (used,)
+    assert query(lab.project.id, "peak_gpu_memory>=4000000000") == (used,)
+    assert query(lab.project.id, "peak_memory<=8e9 or peak_memory>9e9") == ()
+    assert query(lab.project.id, "not peak_memory>0") == (unknown,)
 
 
 def test_a_config_that_is_no_json_ends_no_filter(lab: Lab) -> None:

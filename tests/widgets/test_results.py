@@ -15,6 +15,7 @@ from pipeline_widgets.application import Services
 from pipeline_widgets.domain.batch import Batch
 from pipeline_widgets.domain.job import MetricReport
 from pipeline_widgets.domain.run import Status
+from pipeline_widgets.domain.usage import Usage
 from pipeline_widgets.services.queries import comparison
 from pipeline_widgets.widgets import results
 from pipeline_widgets.widgets.refresher import Refresher
@@ -423,6 +424,7 @@ def test_tables_go_out_as_csv(lab: Lab, view: ResultsView, monkeypatch: pytest.M
     made = lab.experiment("=sft")
     job = lab.started(lab.runs.train(made.id))
     lab.report(job, 1, 3, loss=0.1 + 0.2)
+    lab.supervision.record(job, Batch(usage=[Usage(seconds=1.0, cpu=0.5, memory=2**30)]))
     lab.end(job)
     view.choose((made.id,))
     metrics = told(view, "csv", table="metrics")["result"]
@@ -432,8 +434,27 @@ def test_tables_go_out_as_csv(lab: Lab, view: ResultsView, monkeypatch: pytest.M
     }
     text = told(view, "csv", table="runs")["result"]["text"]
     assert text.splitlines()[1].startswith("'=sft,1,Succeeded,1,0,,,2026-01-01T")
+    assert text.splitlines()[0].endswith(",peak_cpu,peak_memory,peak_gpu_memory")
+    assert text.splitlines()[1].endswith(f",0.5,{2**30},")
     monkeypatch.setattr(comparison, "MOST_METRICS", 0)
     assert "project.results" in told(view, "csv", table="metrics")["error"]["fix"]
+
+
+@pytest.mark.spec("6.14", "9.3")
+def test_the_peak_of_memory_stands_in_the_table_and_sorts_it(lab: Lab, view: ResultsView) -> None:
+    """In bytes, as of the last sample; a run without one comes last, whichever way."""
+    made = lab.experiment("sft")
+    used: list[int | None] = [2**30, None, 2**31]
+    for memory in used:
+        job = lab.started(lab.runs.train(made.id))
+        samples = [] if memory is None else [Usage(seconds=1.0, cpu=1.0, memory=memory)]
+        lab.supervision.record(job, Batch(usage=samples))
+        lab.end(job)
+    view.choose((made.id,))
+    for descending, order in ((True, [2**31, 2**30, None]), (False, [2**30, 2**31, None])):
+        assert told(view, "sort", sort="memory", descending=descending)["ok"]
+        assert [each["peak_memory"] for each in view.runs] == order
+    assert {each["peak_gpu_memory"] for each in view.runs} == {None}
 
 
 @pytest.mark.spec("9.3")

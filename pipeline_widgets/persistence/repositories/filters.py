@@ -132,6 +132,9 @@ def run_target(subject: FilterSubject) -> FilterTarget:
                 schema.runs, _R.algorithm_id, _R.lowest_evaluation, _R.highest_evaluation
             ),
             "training_score": _best(schema.runs, _R.algorithm_id, _R.lowest_training, _R.highest_training),
+            "peak_cpu": _Column(value=_R.peak_cpu),
+            "peak_memory": _Column(value=_R.peak_memory),
+            "peak_gpu_memory": _Column(value=_R.peak_gpu_memory),
         },
         config=_Column(value=_R.config),
         run_id=_Column(value=_R.id),

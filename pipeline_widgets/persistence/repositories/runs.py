@@ -150,6 +150,7 @@ _OF_TABLE = (
     select(
         *(_C.id, _C.experiment_id, _C.number, _C.status, _C.started_at, _C.finished_at, _C.step),
         *(_C.lowest_evaluation, _C.highest_evaluation, _C.lowest_training, _C.highest_training),
+        *(_C.peak_cpu, _C.peak_memory, _C.peak_gpu_memory),
         *(schema.experiments.c.name, _SAVED_CHECKPOINTS.label("checkpoints")),
         schema.algorithms.c.spec["score"].as_string().label("score"),
     )

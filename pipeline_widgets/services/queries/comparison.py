@@ -24,6 +24,7 @@ RUN_COLUMNS = (
     "experiment", "run", "status", "steps", "checkpoints", "training_score", "evaluation_score",
     "started_at", "finished_at",
 )  # fmt: skip
+PEAK_COLUMNS = ("peak_cpu", "peak_memory", "peak_gpu_memory")
 #: What each column of the table of runs is sorted by; None where there is nothing.
 _SORTS: dict[str, Callable[[ResultRow, datetime], Any]] = {
     "experiment": lambda each, _: (each.experiment.casefold(), each.number),
@@ -33,6 +34,8 @@ _SORTS: dict[str, Callable[[ResultRow, datetime], Any]] = {
     "checkpoints": lambda each, _: each.checkpoints,
     "training": lambda each, _: _finite(each.training_score),
     "evaluation": lambda each, _: _finite(each.evaluation_score),
+    "memory": lambda each, _: each.peak_memory,
+    "gpu memory": lambda each, _: each.peak_gpu_memory,
     "duration": lambda each, now: each.started_at and (each.finished_at or now) - each.started_at,
     "started": lambda each, _: each.run_id,  # one that has not started yet is the latest
 }
@@ -186,17 +189,24 @@ def score_metric(evaluator: str) -> str:
 
 def run_columns(evaluators: Sequence[str]) -> list[str]:
     """Return the columns of a table of runs, with one for each of these evaluators."""
-    return [*RUN_COLUMNS, *map(score_metric, evaluators)]
+    return [*RUN_COLUMNS, *map(score_metric, evaluators), *PEAK_COLUMNS]
 
 
 def runs_csv(listed: Sequence[ResultRow]) -> str:
-    """Return a table of runs as CSV; times are ISO 8601 in UTC."""
+    """Return a table of runs as CSV; times are ISO 8601 in UTC, memory is in bytes."""
     names = find_evaluators(listed)
     return to_csv(run_columns(names), (run_values(each, names, iso=True) for each in listed))
 
 
 def run_values(row: ResultRow, evaluators: Sequence[str] = (), *, iso: bool = False) -> tuple[object, ...]:
     """Return the row of a run, by the columns of its table."""
+    return (*reached_values(row, evaluators, iso=iso), row.peak_cpu, row.peak_memory, row.peak_gpu_memory)
+
+
+def reached_values(
+    row: ResultRow, evaluators: Sequence[str] = (), *, iso: bool = False
+) -> tuple[object, ...]:
+    """Return the same without what it used at most."""
     times = (row.started_at, row.finished_at)
     told = [at.isoformat() if iso and at is not None else at for at in times]
     return (

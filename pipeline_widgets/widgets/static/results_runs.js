@@ -8,7 +8,7 @@ import { openLog } from "./log_dialog.js";
 import { runName } from "./results_charts.js";
 import { evaluationsPart, openScore } from "./scoring.js";
 import { columnHead, numberCell } from "./tables.js";
-import { alignedScores, count, duration, isolated } from "./text.js";
+import { alignedScores, bytes, count, duration, isolated } from "./text.js";
 import { live, nothing, repeat } from "./vendor/lit.js";
 
 const RESULT_COLUMNS = [
@@ -21,6 +21,20 @@ const RESULT_COLUMNS = [
   { label: "Checkpoints", sort: "checkpoints", descending: true, kind: "pw-number pw-results-count" },
   { label: "Best training score", sort: "training", descending: true, kind: "pw-number" },
   { label: "Best evaluation score", sort: "evaluation", descending: true, kind: "pw-number" },
+];
+/**
+ * Shown where any of the runs has one: few have used a GPU.
+ * @type {{ label: string, sort: string, descending: true, kind: string, peak: "peak_memory" | "peak_gpu_memory" }[]}
+ */
+const PEAKS = [
+  { label: "Peak memory", sort: "memory", descending: true, kind: "pw-number", peak: "peak_memory" },
+  {
+    label: "Peak GPU memory",
+    sort: "gpu memory",
+    descending: true,
+    kind: "pw-number",
+    peak: "peak_gpu_memory",
+  },
 ];
 const RESULT_TIMES = [
   { label: "Duration", sort: "duration", descending: true, kind: "pw-number" },
@@ -107,7 +121,7 @@ export class ResultRuns {
   }
 
   /**
-   * What says the scores of each column.
+   * What says the scores of each column, and which columns of what was used there are.
    * @param {ResultRow[]} runs
    */
   saying(runs) {
@@ -119,6 +133,7 @@ export class ResultRuns {
       training: alignedScores(runs.map((run) => run.training_score)),
       evaluation: alignedScores(runs.map((run) => run.evaluation_score)),
       given,
+      peaks: PEAKS.filter(({ peak }) => runs.some((run) => run[peak] !== null)),
     };
   }
 
@@ -130,7 +145,7 @@ export class ResultRuns {
       descending: true,
       kind: "pw-number pw-results-scored",
     }));
-    return [...RESULT_COLUMNS, ...scored, ...RESULT_TIMES];
+    return [...RESULT_COLUMNS, ...scored, ...RESULT_TIMES, ...this.said.peaks];
   }
 
   /**
@@ -200,6 +215,7 @@ export class ResultRuns {
       <td class="pw-number" data-since=${started !== null && run.finished_at === null ? started : nothing}
         .textContent=${took(run)}></td>
       <td>${started === null ? "N/A" : moment(started)}</td>
+      ${this.said.peaks.map(({ peak }) => numberCell(run[peak] === null ? "N/A" : bytes(run[peak])))}
     </tr>`;
   }
 

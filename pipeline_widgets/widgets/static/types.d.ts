@@ -778,6 +778,9 @@ interface ResultRow {
   scores: Record<string, number>;
   started_at: number | null;
   finished_at: number | null;
+  /** In bytes; null where no sample has told. */
+  peak_memory: number | null;
+  peak_gpu_memory: number | null;
   best: boolean;
   place: number | null;
   drawn: boolean;
