@@ -30,8 +30,8 @@ async function views(model) {
 }
 
 /**
- * Follow a model; what it hears until the code is here, the code hears then. This does not wait: anywidget takes a
- * model for failed that is not made within two seconds, and from then on drops every message for it.
+ * Follow a model; what it hears until the code is here, the code hears then. This does not wait: anywidget
+ * takes a model for failed that is not made within two seconds, and from then on drops every message for it.
  * @param {Rendered} context
  */
 function initialize({ model }) {
