@@ -22,20 +22,11 @@ const RESULT_COLUMNS = [
   { label: "Best training score", sort: "training", descending: true, kind: "pw-number" },
   { label: "Best evaluation score", sort: "evaluation", descending: true, kind: "pw-number" },
 ];
-/**
- * Shown where any of the runs has one: few have used a GPU.
- * @type {{ label: string, sort: string, descending: true, kind: string, peak: "peak_memory" | "peak_gpu_memory" }[]}
- */
-const PEAKS = [
-  { label: "Peak memory", sort: "memory", descending: true, kind: "pw-number", peak: "peak_memory" },
-  {
-    label: "Peak GPU memory",
-    sort: "gpu memory",
-    descending: true,
-    kind: "pw-number",
-    peak: "peak_gpu_memory",
-  },
-];
+/** What runs used at most, shown where any of them has it: few have used a GPU. */
+const PEAKS = /** @type {const} */ ([
+  { label: "Peak memory", sort: "memory", peak: "peak_memory" },
+  { label: "Peak GPU memory", sort: "gpu memory", peak: "peak_gpu_memory" },
+]).map((column) => ({ ...column, descending: true, kind: "pw-number" }));
 const RESULT_TIMES = [
   { label: "Duration", sort: "duration", descending: true, kind: "pw-number" },
   { label: "Started", sort: "started", descending: true },
