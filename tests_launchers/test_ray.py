@@ -17,9 +17,8 @@ import pytest
 import ray_programs
 import trainers
 from benches import Bench, until
-from chains import ChainsOnBothDatabases
 from notebook_chain import chain_trains_and_serves
-from ray_cluster import RayCluster
+from ray_cluster import BEGINS_WITHIN, RayCluster
 from ray_node import HOST
 from sqlalchemy import update
 
@@ -27,18 +26,14 @@ import pipeline_widgets as pw
 from pipeline_widgets.domain import liveness
 from pipeline_widgets.domain.engine_job import JobState
 from pipeline_widgets.domain.liveness import Lease
-from pipeline_widgets.domain.resources import Resources
 from pipeline_widgets.execution.launchers.protocol import LaunchRequest
 from pipeline_widgets.execution.launchers.ray import RayLauncher
 from pipeline_widgets.execution.ownership import launch_of
 from pipeline_widgets.execution.variables import LAUNCH, token_of
 from pipeline_widgets.persistence import schema
-from pipeline_widgets.testing import LauncherSuite
 
 pytestmark = pytest.mark.timeout(600)  # on a busy machine its head takes minutes to start
 
-#: On a busy machine Ray takes a quarter of a minute to start the process that starts a job.
-BEGINS_WITHIN = 120.0
 #: As quick as a beat can be that has to be heard of on a busy machine.
 SOON = pw.Timing(beat_every=0.5, grace=10.0)
 
@@ -109,29 +104,6 @@ def end_all(bench: RayBench) -> None:
     for job in json.loads(said) if code == 200 else ():
         if job["status"] in {"PENDING", "RUNNING"} and str(bench.folder) in str(job["metadata"]):
             bench.cluster.request("POST", f"/api/jobs/{job['submission_id']}/stop")
-
-
-@pytest.mark.spec("11.2")
-class TestRay(LauncherSuite):
-    """A real head, in namespaces of its own."""
-
-    all_there_is = Resources(cpu=4)
-    begins_within = BEGINS_WITHIN
-
-    @pytest.fixture(autouse=True)
-    def _engine(self, cluster: RayCluster) -> None:
-        type(self).launcher_name = cluster.launcher
-
-
-@pytest.mark.spec("11.2", "6.9")
-class TestChainsOnRay(ChainsOnBothDatabases):
-    """Chains whose runs are jobs of Ray."""
-
-    begins_within = BEGINS_WITHIN
-
-    @pytest.fixture(autouse=True)
-    def _engine(self, cluster: RayCluster) -> None:
-        type(self).launcher_name = cluster.launcher
 
 
 @pytest.mark.spec("11.2")
