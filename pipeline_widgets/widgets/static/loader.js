@@ -45,7 +45,7 @@ function initialize({ model }) {
       model.off("msg:custom", hear);
       if (!gone.signal.aborted) gone.signal.addEventListener("abort", code.initialize({ model, early }));
     },
-    () => {}, // a view of it says so
+    () => model.off("msg:custom", hear), // nothing will read them; a view of it says so
   );
   return () => gone.abort();
 }
